@@ -206,6 +206,8 @@ def test_the_forms_are_those_that_are_promised() -> None:
             "answered_at": None,
             "strayed": None,
             "astray_until": None,
+            "witness": "resolver alone",
+            "ends": [],
         }
     }
 

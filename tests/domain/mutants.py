@@ -20,8 +20,8 @@ from danebot.domain.dns.answers import (
 from danebot.domain.dns.tlsa import Declared, Required, TlsaRecord
 from danebot.domain.lineage.state import KeyFile, LineageState
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.evidence import unbroken, watched
-from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, TtlSighting
+from danebot.domain.rollover.evidence import caches, unbroken, watched
+from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, TtlSighting, Witness
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.evidence.propagation import (
     Observations,
@@ -31,6 +31,7 @@ from danebot.domain.rollover.evidence.propagation import (
 )
 from danebot.domain.rollover.records.advice import Advice, advise
 from danebot.domain.rollover.steps import gate
+from danebot.domain.rollover.steps import remember as remembering
 from danebot.domain.rollover.steps.phases import Hold, Keep, Observation, Phase, Plan, Step
 from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
@@ -413,7 +414,29 @@ def _heard_once(observation: Observation, memory: Memory, policy: Policy, now: d
     def once(owner: OwnerMemory, one: OwnerObservation | None, at: datetime) -> tuple[str, ...]:
         return tuple(name for name in real(owner, one, at) if name in owner.heard)
 
-    vars(gate)["long_unheard"] = once
+    return _gated(once, observation, memory, policy, now)
+
+
+def _led_by_any_answer(
+    observation: Observation, memory: Memory, policy: Policy, now: datetime
+) -> Plan:
+    real = unbroken.long_unheard
+
+    def led(owner: OwnerMemory, one: OwnerObservation | None, at: datetime) -> tuple[str, ...]:
+        return real(owner._replace(route=None), one, at)
+
+    return _gated(led, observation, memory, policy, now)
+
+
+def _gated(
+    unheard: Callable[[OwnerMemory, OwnerObservation | None, datetime], tuple[str, ...]],
+    observation: Observation,
+    memory: Memory,
+    policy: Policy,
+    now: datetime,
+) -> Plan:
+    real = vars(gate)["long_unheard"]
+    vars(gate)["long_unheard"] = unheard
     try:
         return plan(observation, memory, policy, now)
     finally:
@@ -421,6 +444,45 @@ def _heard_once(observation: Observation, memory: Memory, policy: Policy, now: d
 
 
 NEVER_HEARD_IS_NO_SILENCE = Rules(plan=_heard_once)
+LED_BY_ANY_ANSWER = Rules(plan=_led_by_any_answer)
+
+
+def _forgotten_with_servers(
+    memory: Memory, state: LineageState, observations: Observations, now: datetime
+) -> Memory:
+    """That any was heard, and when anybody last was, where new ones speak."""
+    real, places = unbroken.broken, (vars(caches), vars(remembering))
+
+    def broken(old: OwnerMemory, one: OwnerObservation, at: datetime) -> bool:
+        new = not {str(server) for server in one.speaking} & old.heard.keys()
+        words = old._replace(answered_at=at) if one.speaking and new else old
+        return real(words, one, at)
+
+    memory = with_owners(memory, lambda own: own._replace(witness=Witness.RESOLVER))
+    for place in places:
+        place["broken"] = broken
+    try:
+        return remember(memory, state, observations, now)
+    finally:
+        for place in places:
+            place["broken"] = real
+
+
+FORGOTTEN_WITH_SERVERS = Rules(_forgotten_with_servers)
+
+
+def _without_ends(servers: tuple[ServerAnswer, ...]) -> tuple[ServerAnswer, ...]:
+    return tuple(one._replace(end=None) for one in servers)
+
+
+ONE_SERVER_LEADS_NOBODY = unaware(
+    lambda one: one._replace(
+        servers=_without_ends(one.servers),
+        aliases=tuple(
+            alias._replace(servers=_without_ends(alias.servers)) for alias in one.aliases
+        ),
+    )
+)
 
 
 def _led_nowhere(real: Callable[..., bool], *who: object, bare: bool) -> bool:

@@ -10,7 +10,7 @@ from danebot.domain.rollover.evidence.policy import Policy
 from domain.builders import REAL, Rules, line, state
 from sim.eyes import OWNERS, Eyes, Resolver, routes
 from sim.history import History, Runs
-from sim.operator import Operator, Trouble, operator, stale_glue
+from sim.operator import MODEST, Operator, Trouble, operator, stale_glue
 from sim.outcome import Feature
 from sim.publishers import publish_falsely
 from sim.shared import plain, shared
@@ -51,6 +51,8 @@ def begin(seed: int, rules: Rules = REAL, runs: Runs | None = None) -> History:
     world = drawn.make_world(owners)
     jitter = rng.choice((0, 0, 20 * MINUTE))
     min_wait = rng.choice(drawn.ranges.min_waits)
+    if blind:  # it alone counts then
+        min_wait = max(MODEST.min_waits)
     margin = timedelta(hours=1) if jitter else timedelta(seconds=rng.choice((0, HOUR)))
     urgent = not jitter and rng.random() < 0.2  # clocks that waver are what the margin is for
     if urgent:

@@ -377,13 +377,13 @@ class Eyes:
             return ServerAnswer(where, ServerOutcome.LEADS_ON)
         if there is None:
             end = _TARGETS[span.target]
-            return ServerAnswer(where, ServerOutcome.ANSWERED, elsewhere=end)
+            return ServerAnswer(where, ServerOutcome.ANSWERED, elsewhere=end, end=end)
         found, way = self._said(place, there), timedelta(seconds=span.ttl)
         negative = found.negative_ttl
         if found.ttl is None and negative is not None:
             negative += way
         ttl = found.ttl + way if found.ttl is not None else None
-        return found._replace(ttl=ttl, negative_ttl=negative)
+        return found._replace(ttl=ttl, negative_ttl=negative, end=_TARGETS[span.target])
 
     def _answer(
         self, owner: int, alias: AliasSpan, said: Said | None, security: Security

@@ -157,8 +157,8 @@ OF_SERVERS = (
         "the resolver alone ends no silence",
         mutants.REPLACED_UNNOTICED_BY_THE_RESOLVER,
         simulate_gate,
-        2663,
-        4,
+        5201,
+        2,
     ),
     ("who was never heard has nothing", mutants.NEVER_HEARD_IS_NO_SILENCE, simulate_gate, 23, 0),
     ("and leaves nothing", mutants.NEVER_HEARD_AND_GONE, simulate_gate, 357, 0),
@@ -166,6 +166,35 @@ OF_SERVERS = (
     ("any record will do", mutants.ANY_RECORD_WILL_DO, simulate, 459, 0),
     ("one server speaks for a publisher", mutants.FIRST_SERVER_ONLY, simulate, 1298, 0),
     ("an alias to nothing never led", mutants.ALIASES_LED_NOWHERE_BEFORE, simulate_gate, 103, 0),
+    ("any answer proves the way", mutants.LED_BY_ANY_ANSWER, simulate_gate, 6049, 0),
+    (
+        "who goes takes with it that it was heard",
+        mutants.FORGOTTEN_WITH_SERVERS,
+        simulate,
+        202612020514285,
+        5,
+    ),
+    (
+        "who goes takes with it that it was heard",
+        mutants.FORGOTTEN_WITH_SERVERS,
+        simulate_gate,
+        202612020002699,
+        2,
+    ),
+    (
+        "an alias of one server leads nobody",
+        mutants.ONE_SERVER_LEADS_NOBODY,
+        simulate,
+        202612020505706,
+        0,
+    ),
+    (
+        "an alias of one server leads nobody",
+        mutants.ONE_SERVER_LEADS_NOBODY,
+        simulate_gate,
+        202612020001399,
+        4,
+    ),
 )
 """Rules that lack a clause about servers or publishers, and the very history that shows it."""
 

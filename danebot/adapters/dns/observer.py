@@ -201,4 +201,5 @@ def server_answer(
         wildcard=synthesised(reply.answer, chain.canonical, TLSA.rdtype),
         signed_since=reply.latest_inception(),
         elsewhere=DnsName(chain.canonical) if unseen else None,
+        end=DnsName(chain.canonical) if chain.links or expected is not None else None,
     )

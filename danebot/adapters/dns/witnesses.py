@@ -72,6 +72,7 @@ def witness_answer(server: Server, reply: Reply, name: DnsName, known: TlsaAnswe
         negative_ttl=denial_ttl(reply) if ttl is not None else negative_ttl(reply, links),
         detail="; ".join([*alias, *rejects]),
         elsewhere=None if told else end,
+        end=end if astray else None,
     )
 
 

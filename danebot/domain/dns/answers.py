@@ -142,7 +142,8 @@ class ServerAnswer(NamedTuple):
     stands in for the name, it is the TTL of those that say so (RFC 8198 section 5.3).  The TTLs of
     aliases that lead elsewhere than the resolver was led are added to both.  ``elsewhere`` is where
     they lead if the server doesn't have that itself: what is there, and for how long it may be
-    held, nobody says.  ``wildcard`` is
+    held, nobody says.  ``end`` is where they lead, whether it has that or not, or
+    the name itself where the resolver was led on and the server has no alias.  ``wildcard`` is
     set where the records are those of a wildcard, as far as signatures show it.
     ``signed_since`` is the latest inception of any RRSIG in the answer (aware UTC); nobody has
     validated it.
@@ -157,6 +158,7 @@ class ServerAnswer(NamedTuple):
     wildcard: bool = False
     signed_since: datetime | None = None
     elsewhere: DnsName | None = None
+    end: DnsName | None = None
 
     @property
     def heard(self) -> bool:
@@ -266,6 +268,12 @@ class OwnerObservation(NamedTuple):
     def unseen_ends(self) -> frozenset[DnsName]:
         """Where servers lead that don't have that: what is there, nobody looked at."""
         return frozenset(one.elsewhere for one in self.all_servers if one.elsewhere is not None)
+
+    @property
+    def other_ends(self) -> frozenset[DnsName]:
+        """Where servers lead that isn't where the resolver was led."""
+        ends = (end for one in self.all_servers for end in (one.elsewhere, one.end))
+        return frozenset(end for end in ends if end not in (None, self.answer.canonical))
 
     @property
     def speaking(self) -> frozenset[Server]:

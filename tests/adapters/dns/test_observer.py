@@ -765,6 +765,20 @@ def test_a_server_that_has_an_alias_to_another_rrset_instead(world: World) -> No
     world.ns2.say(OWNER, "TLSA", *there, flags=AUTHORITATIVE)
     answer = at(world.observe(), "127.0.0.3")
     assert (answer.ttl, answer.elsewhere) == (timedelta(seconds=4300), None)
+    assert answer.end == DnsName(f"x.{ZONE}")
+    assert at(world.observe(), "127.0.0.2").end is None
+
+
+def test_a_server_without_the_alias_leads_to_the_name_itself() -> None:
+    """Caches that ask it look there, where the resolver didn't."""
+    alias, query = (
+        Alias(NAME, DnsName("x.test"), timedelta(hours=1)),
+        dns.message.make_query(OWNER, "TLSA"),
+    )
+    server = Server(Hostname("ns.test"), "192.0.2.1")
+    made = wire.decode_message(build(query, tlsa(OLD), flags=AUTHORITATIVE).to_wire())
+    assert server_answer(server, made, NAME, alias).end == NAME
+    assert server_answer(server, made, NAME).end is None
 
 
 def test_a_server_that_has_an_alias_to_where_nothing_is_says_so(world: World) -> None:

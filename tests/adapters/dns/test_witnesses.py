@@ -133,7 +133,7 @@ def test_an_alias_is_followed_by_a_resolver(world: World, outside: Nameserver) -
     outside.say(ALIAS, "TLSA", LEADS.replace(" 60 ", " 4000 "), tlsa(NEW), flags=RECURSIVE)
     answer = said(world, outside, DnsName(ALIAS))
     assert (answer.records, answer.ttl) == ((record(NEW),), timedelta(seconds=300))
-    assert (answer.detail, answer.elsewhere) == ("", None)
+    assert (answer.detail, answer.elsewhere, answer.end) == ("", None, None)
 
 
 FAR = "far.elsewhere.test"
@@ -149,6 +149,7 @@ def test_of_an_alias_that_leads_elsewhere_all_ttls_add_up(
     answer = said(world, outside, DnsName(ALIAS))
     assert (answer.records, answer.ttl) == ((record(NEW),), timedelta(seconds=4300))
     assert (answer.detail, answer.elsewhere) == (f"alias of {FAR}", None)
+    assert answer.end == DnsName(FAR)
 
 
 @pytest.mark.parametrize(("leads", "ttl"), [(ASTRAY, 4300), (LEADS, 300)])

@@ -18,6 +18,7 @@ from danebot.domain.rollover.evidence.unbroken import broken
 
 if TYPE_CHECKING:
     from danebot.domain.dns.tlsa import TlsaRecord
+    from danebot.domain.names import DnsName
 
 Records = tuple["TlsaRecord", ...]
 GoneAt = Callable[[RRsetSighting, OwnerMemory, Policy], "datetime | None"]
@@ -82,14 +83,15 @@ def watched_since(
 ) -> datetime | None:
     """The first observation that told what is there, or that ended a gap; None before one did.
 
-    Where another CNAME leads, others may have asked before.  Where a server that delegates is gone,
-    they may still be led by that, and where one leads to what nobody looks at, they may ask now.
+    Where another CNAME leads, others may have asked before, be it one server's alone.  Where a
+    server that delegates is gone, they may still be led by that, and where one leads to what nobody
+    looks at, they may ask now.
     Any of that may have been before it where the way strayed under a clock that was behind.
     """
     answer = observation.answer
     known = answer.presence is not Presence.UNKNOWN
     led_elsewhere = known and old.route is not None and old.route.canonical != answer.canonical
-    unseen = bool(observation.unseen_ends)
+    unseen = bool(_unknown_ends(old, observation))
     above, now_above = old.route and old.route.parents, observation.all_parents
     lost = above is not None and now_above is not None and not set(above) <= set(now_above)
     strayed = old.strayed is not None
@@ -99,18 +101,35 @@ def watched_since(
     return now if known or observation.heard_any else old.watched_since
 
 
+def _unknown_ends(old: OwnerMemory, observation: OwnerObservation) -> frozenset[DnsName]:
+    """Where a server leads that doesn't have that itself, or that led there at no look before.
+
+    What such a one has now, it says; what was there before, under whatever TTL, nobody saw.
+    """
+    known = {old.route.canonical} if old.route is not None else set()
+    return observation.unseen_ends | (observation.other_ends - old.ends - known)
+
+
+def remember_ends(old: OwnerMemory, observation: OwnerObservation) -> frozenset[DnsName]:
+    """Where servers lead beside the resolver's way; those that are silent, where they led."""
+    there = observation.other_ends
+    return there if observation.heard_all else old.ends | there
+
+
 def astray_until(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> datetime | None:
     """Until when caches follow aliases to where nobody looked; None before one was seen to.
 
-    That is for the TTLs of these, as the server that led there shows them, or the resolver.  Where
-    that was seen under a clock that was behind, it may have been until now.
+    That is for the TTLs of these, as the server that led there shows them, or the resolver.  What
+    was there before a server first led there, nobody saw either.  Where that was seen under a clock
+    that was behind, it may have been until now.
     """
     until = old.astray_until and min(old.astray_until, now + LONGEST_WAIT)  # the clock may go back
     if until is not None and old.strayed is not None:
         until = max(until, now + old.strayed)
-    if not observation.unseen_ends or not _may_be_validated(observation):
+    led_to = _unknown_ends(old, observation)
+    if not led_to or not _may_be_validated(observation):
         return until
-    ttls = [one.longest_ttl for one in observation.all_servers if one.elsewhere is not None]
+    ttls = [one.longest_ttl for one in observation.all_servers if {one.elsewhere, one.end} & led_to]
     way = sum((alias.ttl for alias in observation.answer.aliases), timedelta(0))
     led = now + max(way, *(ttl or timedelta(0) for ttl in ttls))
     return max(led, until or led)

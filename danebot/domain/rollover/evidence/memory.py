@@ -80,6 +80,8 @@ class OwnerMemory(NamedTuple):
     ``answered_at`` when the resolver was, with a secure answer.  ``strayed`` is the largest TTL of
     other routes that were seen under a clock that is behind, and by no look since then.  Until
     ``astray_until`` caches may follow aliases, as some server had them, to where nobody looked.
+    ``witness`` tells who was ever heard, on this route or another.  ``ends`` are the names that
+    servers were last seen to lead to where the resolver wasn't led.
     """
 
     sightings: tuple[TtlSighting, ...] = ()
@@ -92,6 +94,8 @@ class OwnerMemory(NamedTuple):
     answered_at: datetime | None = None
     strayed: timedelta | None = None
     astray_until: datetime | None = None
+    witness: Witness = Witness.RESOLVER
+    ends: frozenset[DnsName] = frozenset()
 
 
 class Interruption(NamedTuple):

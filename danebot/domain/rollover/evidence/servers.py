@@ -129,7 +129,7 @@ def undated_route(old: OwnerMemory, observation: OwnerObservation) -> RouteMemor
     first = old.route is None and route is not None
     moved = first or moved_to(old.route, route) is not Move.NONE
     ttl, strayed = max(_route_ttls(old, observation), default=None), old.strayed
-    if moved or observation.unseen_ends:
+    if moved or observation.unseen_ends or observation.other_ends - old.ends:
         strayed = ttl or _NOTHING
     return RouteMemory(old.route, ttl, old.old_route_until, strayed)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from danebot.domain.dns.answers import WITNESS, OwnerObservation, Presence, Server
-from danebot.domain.rollover.evidence.memory import OwnerMemory
+from danebot.domain.rollover.evidence.memory import OwnerMemory, Witness
 from danebot.domain.rollover.evidence.policy import LONGEST_GAP
 
 
@@ -29,16 +29,19 @@ def broken(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> bo
     """Whether this observation ends too long a gap, of any server, or of the resolver alone.
 
     The first observation at an owner ends none: nothing was seen before that could have been
-    broken.  Where no server says anything, the resolver's word ends a gap in which nobody did.
+    broken.  Whoever speaks ends a gap in which nobody did: the resolver, where no server does, and
+    servers that nobody asked before.
     """
     if old.watched_since is None:
         return False
     if any(_too_long(last, now) for last in _replaced(old, observation)):
         return True
-    if observation.speaking:
-        return any(_broken(old, server, now) for server in observation.speaking)
-    words = [at for at in (old.answered_at, *old.heard.values()) if at is not None]
-    return observation.answer.secure and _too_long(max(words, default=None), now)
+    if any(_broken(old, server, now) for server in observation.speaking):
+        return True
+    heard = [at for name, at in old.heard.items() if not _is_witness(name)]
+    words = [at for at in (old.answered_at, *heard) if at is not None]
+    spoken = any(server.name != WITNESS for server in observation.speaking) and bool(words)
+    return (spoken or observation.answer.secure) and _too_long(max(words, default=None), now)
 
 
 def long_unheard(
@@ -50,14 +53,13 @@ def long_unheard(
     was silent; and where no server was ever heard, the resolver's word is all there is.  Those of
     the remembered route count, too, where this look proves no other.
     """
-    if observation is None or not owner.heard:
+    if observation is None or not _any_heard(owner):
         return ()
-    others = f"{WITNESS.text} ["
     silent = {name for name, at in owner.heard.items() if _too_long(at, now)}
     known = {name.split(" ")[0] for name in owner.heard}
     led = owner.route.name_servers - observation.all_name_servers if owner.route else frozenset()
     never = {name.text for name in observation.unheard | led if name != WITNESS} - known
-    return tuple(sorted({name for name in silent if not name.startswith(others)} | never))
+    return tuple(sorted({name for name in silent if not _is_witness(name)} | never))
 
 
 def _replaced(old: OwnerMemory, observation: OwnerObservation) -> list[datetime | None]:
@@ -67,11 +69,10 @@ def _replaced(old: OwnerMemory, observation: OwnerObservation) -> list[datetime 
     """
     if observation.answer.presence is Presence.UNKNOWN or not observation.authoritative:
         return []
-    witness = f"{WITNESS.text} ["
     there = {str(answer.server) for answer in observation.all_servers}
-    lost = {name for name in old.heard if name not in there and not name.startswith(witness)}
+    lost = {name for name in old.heard if name not in there and not _is_witness(name)}
     found: list[datetime | None] = [old.heard[name] for name in lost]
-    if old.heard and old.route is not None:
+    if _any_heard(old) and old.route is not None:
         known = {name.split(" ")[0] for name in old.heard}
         gone = old.route.name_servers - observation.all_name_servers
         found += [None for name in gone if name.text not in known]
@@ -88,6 +89,16 @@ def _broken(old: OwnerMemory, server: Server, now: datetime) -> bool:
         if last is None and (server.name == WITNESS or not known):
             return False  # nobody asked it before
     return _too_long(last, now)
+
+
+def _is_witness(server: str) -> bool:
+    """Whether "NAME [ADDRESS]" is that of a witness."""
+    return server.startswith(f"{WITNESS.text} [")
+
+
+def _any_heard(owner: OwnerMemory) -> bool:
+    """Whether a server ever was, on whatever route: then silence isn't what all do."""
+    return bool(owner.heard) or owner.witness is Witness.SERVERS
 
 
 def _too_long(last: datetime | None, now: datetime) -> bool:

@@ -14,6 +14,7 @@ from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.caches import (
     astray_until,
     explained,
+    remember_ends,
     remember_rrsets,
     undated_rrsets,
     watched_since,
@@ -178,9 +179,19 @@ def _remember_owner(
     routed = old._replace(old_route_until=until)
     rrsets, since = remember_rrsets(routed, observation, now), watched_since(old, observation, now)
     heard, answered_at = remember_heard(old, observation, now), last_answered(old, observation, now)
-    astray = astray_until(old, observation, now)
     return OwnerMemory(
-        sightings, route, route_ttl, until, rrsets, since, heard, answered_at, off, astray
+        sightings,
+        route,
+        route_ttl,
+        until,
+        rrsets,
+        since,
+        heard,
+        answered_at,
+        off,
+        astray_until(old, observation, now),
+        Witness.SERVERS if observation.heard_any else old.witness,
+        remember_ends(old, observation),
     )
 
 

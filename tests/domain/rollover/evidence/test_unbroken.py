@@ -17,7 +17,7 @@ from danebot.domain.dns.answers import (
     ServerOutcome,
 )
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, OwnerRoute
+from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, OwnerRoute, Witness
 from danebot.domain.rollover.evidence.policy import LONGEST_GAP
 from danebot.domain.rollover.evidence.unbroken import broken, last_answered, long_unheard
 from danebot.domain.rollover.steps.remember import remember
@@ -202,9 +202,48 @@ def test_a_witness_that_speaks_again_ends_a_gap_of_its_own() -> None:
 
 
 def test_nobody_is_replaced_where_the_way_is_not_known() -> None:
-    old = known(heard={str(A1): LONG_AGO})
+    old = known(heard={str(A1): LONG_AGO}, answered_at=RECENT)
     assert not broken(old, look("old", at={"ns3": ["old"]}, security=Security.BOGUS), T0)
     assert not broken(old, witnessed(look("old", at={}), ["old"]), T0)
+
+
+@pytest.mark.parametrize("heard", [{}, {str(A1): LONG_AGO}, {f"{WITNESS.text} [192.0.2.9]": T0}])
+def test_servers_that_nobody_asked_before_end_a_gap_in_which_nobody_spoke(
+    heard: dict[str, datetime],
+) -> None:
+    """The server that was last heard was replaced by one that wasn't, and that by others."""
+    for security in (Security.SECURE, Security.BOGUS, Security.INSECURE):
+        moved = look("old", at={"ns3": ["old"]}, security=security)
+        assert broken(known(heard=heard, answered_at=LONG_AGO), moved, T0)
+        assert not broken(known(heard={}, answered_at=RECENT), moved, T0)
+    outside = witnessed(look("old", at={"ns3": SILENT}, security=Security.BOGUS), ["old"])
+    assert not broken(known(heard={}, answered_at=LONG_AGO), outside, T0)  # it speaks for no server
+
+
+def test_who_was_never_heard_owes_its_word_though_nobody_else_is_heard_any_more() -> None:
+    """The servers of before are gone, and with them when they were heard."""
+    blind = look("old", at={"ns1": SILENT, "ns2": SILENT})
+    moved = look("old", at={"ns3": None})
+    alone = known(answered_at=RECENT)
+    assert not broken(alone, moved, T0)  # where all are silent, the resolver's word is all there is
+    assert long_unheard(alone, blind, T0) == ()
+    once = alone._replace(witness=Witness.SERVERS)
+    assert broken(once, moved, T0)
+    assert long_unheard(once, blind, T0) == (str(NS1), str(NS2))
+
+
+def test_that_servers_were_heard_outlasts_them() -> None:
+    memory = remember(Memory(), state(), seen(look("old", at={"ns1": None})), T0)
+    assert memory.owners[MX].witness is Witness.SERVERS
+    memory = remember(memory, state(), seen(look("old", at={"ns2": SILENT})), T0 + DAY)
+    assert memory.owners[MX].heard == {}
+    assert memory.owners[MX].witness is Witness.SERVERS
+    third = seen(look("old", at={"ns3": None}))
+    after = remember(memory, state(), third, T0 + 2 * DAY)
+    assert after.owners[MX].watched_since == T0 + 2 * DAY
+    never = remember(Memory(), state(), seen(look("old", at={"ns2": SILENT})), T0)
+    assert never.owners[MX].witness is Witness.RESOLVER
+    assert remember(never, state(), third, T0 + DAY).owners[MX].watched_since == T0
 
 
 def test_who_was_asked_and_long_silent_is_named_but_no_witness() -> None:

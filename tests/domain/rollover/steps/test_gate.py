@@ -23,7 +23,11 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import Anchored, Held
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.evidence.anchors import anchored
-from danebot.domain.rollover.evidence.caches import astray_known_at, astray_until
+from danebot.domain.rollover.evidence.caches import (
+    astray_known_at,
+    astray_until,
+    watched_since,
+)
 from danebot.domain.rollover.evidence.memory import (
     Deployment,
     Exposure,
@@ -699,6 +703,65 @@ def test_what_one_server_s_alias_leads_to_is_as_unknown() -> None:
     assert found.refusal is not None
     assert found.refusal.until == over
     assert deployed(site.look(over, leading(None, ROOT)))
+
+
+def leading_to(end: DnsName, *records: TlsaRecord, ttl: timedelta = HOUR) -> OwnerObservation:
+    """At ``ns4`` the alias leads to ``end``, which that server has itself, with those records."""
+    one = leading(None, ROOT)
+    (alias,) = one.aliases
+    first, last = alias.servers
+    found = {"records": records, "ttl": ttl, "end": end}
+    there = last._replace(outcome=ServerOutcome.ANSWERED, **found)  # type: ignore[arg-type]
+    return one._replace(aliases=(alias._replace(servers=(first, there)),))
+
+
+def test_what_was_before_where_one_server_s_alias_leads_to_is_as_unknown() -> None:
+    """It has records there that do; what it had a minute ago, under whatever TTL, nobody saw."""
+    site = aliased()
+    assert held_back(site.look(T0, leading_to(ELSEWHERE, ROOT, ttl=DAY)), Hold.CACHES)
+    over = T0 + DAY + Policy().unseen_ttl + HOUR
+    for one in (leading_to(ELSEWHERE, ROOT, ttl=DAY), leading(None, ROOT)):
+        found = site.look(over - MINUTE, one)
+        assert held_back(found, Hold.CACHES)
+        assert found.refusal is not None
+        assert found.refusal.until == over
+    assert deployed(site.look(over, leading(None, ROOT)))
+
+
+def test_servers_that_disagree_for_good_hold_a_renewal_once() -> None:
+    """Both ways are looked at since then; one more is another matter, and so is a break."""
+    site, both = aliased(), leading_to(ELSEWHERE, ROOT, ttl=DAY)
+    over = T0 + DAY + Policy().unseen_ttl + HOUR
+    assert held_back(site.look(T0, both), Hold.CACHES)
+    (alias,) = both.aliases
+    mute = alias._replace(
+        servers=(alias.servers[0], ServerAnswer(alias.servers[1].server, UNREACHABLE))
+    )
+    site.look(over - HOUR, both._replace(aliases=(mute,)))
+    assert deployed(site.look(over, both))
+    assert held_back(site.look(over, leading_to(DnsName("_25._tcp.a.example"), ROOT)), Hold.CACHES)
+    again = aliased()
+    again.look(T0, both)
+    assert deployed(again.look(over, leading(None, ROOT)))
+    assert held_back(again.look(over + HOUR, both), Hold.CACHES)
+
+
+def test_the_wait_for_a_key_begins_anew_where_one_server_leads_elsewhere_and_has_that() -> None:
+    site, begun = aliased(), T0 - 30 * DAY
+    site.look(begun + HOUR, leading(None, ROOT))
+    memory, later = site.memory.owners[MX], begun + DAY
+    assert watched_since(memory, leading_to(OTHER, ROOT), later) == begun  # as the resolver
+    found = leading_to(ELSEWHERE, ROOT)
+    assert watched_since(memory, found, later) == later
+    assert watched_since(memory._replace(ends=frozenset({ELSEWHERE})), found, later) == begun
+
+
+def test_under_a_clock_that_is_behind_such_a_way_is_one_that_strayed() -> None:
+    site, found = aliased(), leading_to(ELSEWHERE, ROOT, ttl=DAY)
+    signed = T0 + 5 * DAY
+    site.look(T0, found._replace(answer=found.answer._replace(signed_since=signed)))
+    owner = site.memory.owners[MX]
+    assert (owner.strayed, owner.astray_until) == (HOUR, signed + DAY)
 
 
 def test_where_an_alias_leads_astray_names_that_stay_suffice() -> None:
