@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
+import dns.message
 import pytest
 
+from adapters.nameserver import build
 from amounts import amount
+from danebot.adapters.dns.denial import negative_ttl
+from danebot.adapters.dns.message import decode_message
 from danebot.errors import TreeError
-from prove import fuzzing
-from prove.difference import same
+from prove import dns_wire, fuzzing
+from prove.difference import Difference, same
 from prove.file_wires import FILES
 from prove.fuzzing import Guard, by_chance, can_be_guided, wire_of
 from prove.hunting import hunter
@@ -69,6 +74,21 @@ def test_a_slow_reader_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     guard = Guard("a test", Wire((), bytes.hex, bound=-1.0))
     guard(b"x")
     assert [found.what for found in guard.found.values()] == ["takes too long"]
+
+
+def test_of_several_soa_records_a_second_reader_keeps_the_last() -> None:
+    """Ours has all, and takes the longest; another than these would be a difference."""
+    query = dns.message.make_query("example.test", "SOA", id=0)
+    rows = [f"example.test 60 SOA ns{n}.example.test. h.example.test. 1 2 3 4 {n}" for n in (9, 7)]
+    first, second = (build(query, authority=(row,)) for row in rows)
+    apart = build(query)
+    apart.authority = [*first.authority, *second.authority]
+    both = decode_message(apart.to_wire())
+    assert negative_ttl(both) == timedelta(seconds=9)
+    for one in (apart, first, second):
+        dns_wire.compare(one.to_wire(), both)
+    with pytest.raises(Difference, match="SOA records"):
+        dns_wire.compare(second.to_wire(), decode_message(first.to_wire()))
 
 
 def test_danebots_own_errors_are_answers() -> None:
