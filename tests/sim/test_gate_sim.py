@@ -76,6 +76,7 @@ def test_records_that_come_back_under_a_shorter_ttl_are_waited_for() -> None:
         (202612020002699, 2),  # the servers that were heard are gone, and who came was never heard
         (202612020001399, 4),  # one server's alias led elsewhere, under a clock that was behind
         (466, 0),  # a lagging server of an alias's zone led to records that nobody looked at
+        (202612020054902, 4),  # no server was ever heard, nor the resolver for a week
     ],
 )
 def test_what_long_runs_found_is_mended(seed: int, branch: int) -> None:

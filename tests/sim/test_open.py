@@ -10,7 +10,6 @@ from collections.abc import Callable
 import pytest
 
 from sim.ending import simulate_ending
-from sim.gate import simulate_gate
 from sim.outcome import Outcome
 
 pytestmark = [pytest.mark.once, pytest.mark.no_cover]
@@ -20,7 +19,6 @@ pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 @pytest.mark.parametrize(
     ("play", "seed", "branch"),
     [
-        (simulate_gate, 202612020054902, 4),
         (simulate_ending, 202612020002378, 2),
         (simulate_ending, 202612020003529, 3),
         (simulate_ending, 202612020005658, 4),

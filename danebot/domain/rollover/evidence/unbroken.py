@@ -15,6 +15,9 @@ from danebot.domain.dns.answers import WITNESS, OwnerObservation, Presence, Serv
 from danebot.domain.rollover.evidence.memory import OwnerMemory, Witness
 from danebot.domain.rollover.evidence.policy import LONGEST_GAP
 
+RESOLVER = "the validating resolver"
+"""Who is named where it gave no answer."""
+
 
 def last_answered(
     old: OwnerMemory, observation: OwnerObservation, now: datetime
@@ -50,11 +53,16 @@ def long_unheard(
     """The servers that were not heard for too long, or never yet: what they have is unknown.
 
     ``owner`` holds the observation, which is of ``now``.  Without one nobody was asked, and nobody
-    was silent; and where no server was ever heard, the resolver's word is all there is.  Those of
-    the remembered route count, too, where this look proves no other.
+    was silent; and where no server was ever heard, the resolver's word is all there is: then it is
+    the resolver that may be silent.  Those of the remembered route count, too, where this look
+    proves no other.
     """
-    if observation is None or not _any_heard(owner):
+    if observation is None:
         return ()
+    if not _any_heard(owner):
+        proves = observation.answer.presence is not Presence.UNKNOWN and not observation.unproven
+        last = owner.answered_at
+        return (RESOLVER,) if not proves and last is not None and _too_long(last, now) else ()
     silent = {name for name, at in owner.heard.items() if _too_long(at, now)}
     known = {name.split(" ")[0] for name in owner.heard}
     led = owner.route.name_servers - observation.all_name_servers if owner.route else frozenset()

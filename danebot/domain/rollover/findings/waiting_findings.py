@@ -17,6 +17,7 @@ from danebot.domain.rollover.evidence.schedule import (
     scheduled,
     standing,
 )
+from danebot.domain.rollover.evidence.unbroken import RESOLVER
 from danebot.domain.rollover.findings.record_findings import (
     VALIDATES,
     silent_gaps,
@@ -154,7 +155,7 @@ def _held_by_caches(
 
 def _sight_remedy(name: str, plan: Plan) -> str:
     """What ends the want of answers: the servers, where the resolver answers and they don't."""
-    from danebot.domain.rollover.steps.refusals import RESOLVER, UNVALIDATED
+    from danebot.domain.rollover.steps.refusals import UNVALIDATED
 
     silent = plan.refusal.silent if plan.refusal is not None else ()
     if plan.refusal is not None and UNVALIDATED in silent:
@@ -234,8 +235,6 @@ def _interruption(memory: Memory) -> str:
         return ""
     last, count = awaiting.interruption, awaiting.begun_anew
     if last.lacking:
-        from danebot.domain.rollover.steps.refusals import RESOLVER
-
         places = [where or RESOLVER for where in last.lacking]
         words = f"no record at {', '.join(places[:_NAMED])}"
     elif not last.gone and not last.new:

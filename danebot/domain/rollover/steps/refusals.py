@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.dns.answers import OwnerObservation, Presence
 from danebot.domain.rollover.evidence.caches import astray_known_at
 from danebot.domain.rollover.evidence.policy import LONGEST_GAP
+from danebot.domain.rollover.evidence.unbroken import RESOLVER
 from danebot.domain.text import duration
 from danebot.tuples import NamedTuple
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from danebot.domain.names import DnsName
     from danebot.domain.rollover.evidence.memory import OwnerMemory
     from danebot.domain.rollover.evidence.policy import Policy
-
-RESOLVER = "the validating resolver"
-"""Who is named where it gave no answer."""
 
 BEFORE_FIRST_LOOK = "what was published before danebot first looked"
 """The reason where only ``unseen_ttl`` ends the wait."""

@@ -11,6 +11,7 @@ import pytest
 from danebot.domain.dns.answers import (
     WITNESS,
     AliasObservation,
+    Cause,
     OwnerObservation,
     Security,
     Server,
@@ -19,7 +20,12 @@ from danebot.domain.dns.answers import (
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, OwnerRoute, Witness
 from danebot.domain.rollover.evidence.policy import LONGEST_GAP
-from danebot.domain.rollover.evidence.unbroken import broken, last_answered, long_unheard
+from danebot.domain.rollover.evidence.unbroken import (
+    RESOLVER,
+    broken,
+    last_answered,
+    long_unheard,
+)
 from danebot.domain.rollover.steps.remember import remember
 from domain.builders import (
     DAY,
@@ -269,3 +275,27 @@ def test_who_was_never_heard_is_named_where_others_are_but_no_witness() -> None:
     assert long_unheard(known(heard={str(A1): T0}, route=None), look("old"), T0) == ()
     outside = witnessed(look("old"), SILENT)
     assert long_unheard(known(heard={str(A1): T0}), outside, T0) == ()
+
+
+@pytest.mark.parametrize(
+    ("security", "cause", "quiet"),
+    [
+        (Security.BOGUS, None, (RESOLVER,)),
+        (Security.INSECURE, None, (RESOLVER,)),  # nothing shows that it validates
+        (Security.INSECURE, Cause.UNSIGNED, ()),  # no sender uses the records, whatever they are
+    ],
+)
+def test_the_resolver_is_named_where_no_server_was_ever_heard_nor_it_for_long(
+    security: Security, cause: Cause | None, quiet: tuple[str, ...]
+) -> None:
+    one = look("old", at=dict.fromkeys(("ns1", "ns2"), SILENT), security=security)
+    one = one._replace(answer=one.answer._replace(cause=cause))
+    assert long_unheard(known(answered_at=LONG_AGO), one, T0) == quiet
+
+
+def test_the_resolver_is_silent_from_its_last_word_on_where_no_server_speaks() -> None:
+    assert long_unheard(known(answered_at=T0 - LONGEST_GAP), silent(), T0) == ()
+    assert long_unheard(known(answered_at=LONG_AGO), silent(), T0) == (RESOLVER,)
+    assert long_unheard(known(answered_at=LONG_AGO), None, T0) == ()
+    assert long_unheard(known(), silent(), T0) == ()  # it never said anything that counts
+    assert long_unheard(known(heard={str(A1): T0, str(A2): T0}), silent(), T0) == ()

@@ -10,9 +10,10 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.evidence.propagation import Gap, Obstacle, Propagation, Seen
+from danebot.domain.rollover.evidence.unbroken import RESOLVER
 from danebot.domain.rollover.findings.waiting_findings import rollover_findings
 from danebot.domain.rollover.steps.phases import Hold, Phase, Plan, Step
-from danebot.domain.rollover.steps.refusals import BEFORE_FIRST_LOOK, RESOLVER, UNVALIDATED, Refusal
+from danebot.domain.rollover.steps.refusals import BEFORE_FIRST_LOOK, UNVALIDATED, Refusal
 from domain.builders import DAY, MINUTE, MX, T0, held, line, record, state
 
 INFO, W = Severity.INFO, Severity.WARNING

@@ -37,6 +37,7 @@ from danebot.domain.rollover.evidence.memory import (
     PastKey,
 )
 from danebot.domain.rollover.evidence.policy import LONGEST_GAP, LONGEST_WAIT, Policy
+from danebot.domain.rollover.evidence.unbroken import RESOLVER
 from danebot.domain.rollover.findings.assess import assess
 from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan, Repair, Step
 from danebot.domain.rollover.steps.plan import plan
@@ -316,6 +317,25 @@ def test_with_no_server_to_ask_the_resolver_is_believed() -> None:
     assert deployed(site.look(T0 + 2 * HOUR, shown(A, B, at=nobody)))
     heard_before = watch(SWITCHED, A)
     assert held_back(heard_before.look(T0, shown(A, B, at=nobody)), Hold.CANNOT_SEE)
+
+
+def test_with_no_server_to_ask_a_resolver_that_is_silent_for_long_is_not() -> None:
+    """Its last word was that all is well; the old authority's record may be alone since then."""
+    nobody = {"ns1": UNREACHABLE, "ns2": UNREACHABLE}
+    dark = shown(at=nobody, security=Security.INDETERMINATE)
+    live = chain().chain
+    latest = live.not_after - live.lifetime * Policy().expiry_warning
+    site = Watch(renewal(SWITCHED))
+    site.look(T0 - 30 * DAY, shown(A, B, at=nobody))
+    site.look(T0, shown(A, B, at=nobody))
+    for days in range(1, LONGEST_GAP.days + 1):
+        assert deployed(site.look(T0 + days * DAY, dark))
+    plan = site.look(T0 + LONGEST_GAP + MINUTE, dark)
+    assert held_back(plan, Hold.CANNOT_SEE)
+    assert plan.refusal is not None
+    assert plan.refusal.silent == (RESOLVER,)
+    assert held_back(site.look(latest - MINUTE, dark), Hold.CANNOT_SEE)
+    assert deployed(site.look(latest, dark))
 
 
 def test_silence_opens_nothing() -> None:
