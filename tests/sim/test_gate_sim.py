@@ -85,6 +85,13 @@ def test_what_long_runs_found_is_mended(seed: int, branch: int) -> None:
     assert not outcome.broken
 
 
+def test_who_leads_elsewhere_for_good_does_not_speak_for_the_others_there() -> None:
+    """One server's alias does from some day on; at its end the other two have the old record."""
+    without = (4, 5, 7, 8, 9, 10, 11, 12, 14, 15)
+    outcome = simulate_gate(202612020001399, branch=4, without=without)
+    assert (outcome.broken, outcome.deployed) == (False, None)
+
+
 def _without(mutate: Callable[[OwnerMemory], OwnerMemory]) -> Rules:
     def broken(memory: Memory, state: LineageState, seen: Observations, now: datetime) -> Memory:
         found = remember(memory, state, seen, now)

@@ -7,6 +7,7 @@ original TTL of the RRSIG (RFC 4034 section 3.1.4), never a cache's remaining se
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -265,9 +266,21 @@ class OwnerObservation(NamedTuple):
         return self.authoritative + self.witnesses
 
     @property
+    def astray(self) -> Mapping[str, DnsName]:
+        """Where servers lead, by "NAME [ADDRESS]", that not all were asked: the names on no way.
+
+        One that has such a name itself doesn't speak for others that have it, too.  Witnesses may
+        have a way of their own for good: where they lead and have that, their word counts.
+        """
+        way = {self.owner, self.answer.canonical, *(one.target for one in self.answer.aliases)}
+        ends = [(one.server, one.elsewhere) for one in self.all_servers]
+        ends += [(one.server, one.end) for one in self.authoritative if one.end not in way]
+        return {str(server): end for server, end in ends if end is not None}
+
+    @property
     def unseen_ends(self) -> frozenset[DnsName]:
-        """Where servers lead that don't have that: what is there, nobody looked at."""
-        return frozenset(one.elsewhere for one in self.all_servers if one.elsewhere is not None)
+        """Where servers lead `astray`: what is there, not everyone was asked."""
+        return frozenset(self.astray.values())
 
     @property
     def other_ends(self) -> frozenset[DnsName]:

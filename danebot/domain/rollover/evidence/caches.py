@@ -102,9 +102,10 @@ def watched_since(
 
 
 def _unknown_ends(old: OwnerMemory, observation: OwnerObservation) -> frozenset[DnsName]:
-    """Where a server leads that doesn't have that itself, or that led there at no look before.
+    """Where a server leads that not everyone was asked, or where none led at any look before.
 
-    What such a one has now, it says; what was there before, under whatever TTL, nobody saw.
+    What those that were asked have now, they say; what was there before, under whatever TTL, nobody
+    saw.
     """
     known = {old.route.canonical} if old.route is not None else set()
     return observation.unseen_ends | (observation.other_ends - old.ends - known)

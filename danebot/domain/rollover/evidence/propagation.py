@@ -115,6 +115,7 @@ def propagation_of_record(
         if answered or any(one.heard for one in alias.servers):
             gaps += _server_gaps(record, strongest, alias.name_servers, alias.servers)
     gaps += _server_gaps(record, strongest, (), observation.witnesses)
+    gaps += _astray_gaps(observation, gaps)
     gaps = list(dict.fromkeys(gaps))
     if any(gap.obstacle in PROVES_ABSENCE for gap in gaps):
         seen = Seen.MISSING
@@ -217,6 +218,15 @@ def _server_gaps(
                 for a in answers
             )
             yield Gap(Obstacle.SERVER_SILENT, name, words)
+
+
+def _astray_gaps(observation: OwnerObservation, gaps: Iterable[Gap]) -> Iterable[Gap]:
+    """Of those that lead where not all were asked, and have the record there themselves."""
+    lacking = {gap.where for gap in gaps}
+    for where, end in observation.astray.items():
+        if where not in lacking:
+            words = f"leads to {end}, where not every server was asked"
+            yield Gap(Obstacle.SERVER_SILENT, where, words)
 
 
 def matches_chain(record: TlsaRecord, held: Held) -> bool:

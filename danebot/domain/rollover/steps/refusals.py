@@ -98,8 +98,7 @@ def led_astray(
     until = astray_known_at(owner, policy)
     if until is None or now >= until:
         return
-    shown = observation.all_servers if observation is not None else ()
-    leading = {str(one.server): one.elsewhere for one in shown if one.elsewhere is not None}
+    leading = observation.astray if observation is not None else {}
     if not leading:
         yield Refusal(name, LED_ASTRAY, until=until)
         return

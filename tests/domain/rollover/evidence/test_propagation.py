@@ -14,7 +14,7 @@ from danebot.domain.dns.answers import (
     ServerOutcome,
 )
 from danebot.domain.dns.tlsa import TlsaRecord, association
-from danebot.domain.names import Hostname
+from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.evidence.propagation import (
     Gap,
     Obstacle,
@@ -434,3 +434,27 @@ def test_servers_of_the_way_must_be_heard_where_anybody_was() -> None:
 def test_nothing_is_gone_where_no_server_was_asked() -> None:
     assert live_is_gone(held("old"), [MX], seen(look("new")))
     assert not live_is_gone(held("old"), [MX], seen(look("new", at={})))
+
+
+def test_a_server_that_leads_elsewhere_does_not_speak_for_the_others_there() -> None:
+    """It has the record at that name; resolvers that it leads there may ask another server."""
+    here = look("old", "new", aliases=((OTHER, HOUR),))
+    there = led(here, {"a1": None, "a2": ["old", "new"]})
+    (zone,) = there.aliases
+    agrees, differs = zone.servers
+
+    def split(end: DnsName, one: ServerAnswer = differs) -> Propagation:
+        astray = zone._replace(servers=(agrees, one._replace(end=end)))
+        return judged(there._replace(aliases=(astray,)))
+
+    for end in (MX, OTHER):  # all are asked there
+        assert split(end).seen is Seen.EVERYWHERE
+    words = f"leads to {MX2}, where not every server was asked"
+    found = split(MX2)
+    assert found.seen is Seen.UNKNOWN
+    assert found.gaps == (Gap(Obstacle.SERVER_SILENT, str(differs.server), words),)
+    lacking = split(MX2, differs._replace(records=(), detail="alias"))
+    assert lacking.gaps == (Gap(Obstacle.SERVER_LACKS, str(differs.server), "alias"),)
+    outside = witnessed(here, ["old", "new"])
+    (witness,) = outside.witnesses
+    assert judged(outside._replace(witnesses=(witness._replace(end=MX2),))).gaps == ()

@@ -735,31 +735,46 @@ def leading_to(end: DnsName, *records: TlsaRecord, ttl: timedelta = HOUR) -> Own
     return one._replace(aliases=(alias._replace(servers=(first, there)),))
 
 
-def test_what_was_before_where_one_server_s_alias_leads_to_is_as_unknown() -> None:
-    """It has records there that do; what it had a minute ago, under whatever TTL, nobody saw."""
-    site = aliased()
-    assert held_back(site.look(T0, leading_to(ELSEWHERE, ROOT, ttl=DAY)), Hold.CACHES)
-    over = T0 + DAY + Policy().unseen_ttl + HOUR
-    for one in (leading_to(ELSEWHERE, ROOT, ttl=DAY), leading(None, ROOT)):
-        found = site.look(over - MINUTE, one)
+def test_what_others_have_where_one_server_s_alias_leads_to_is_as_unknown() -> None:
+    """It has records there that do; of others that have the name, caches may get other ones."""
+    site, both = aliased(), leading_to(ELSEWHERE, ROOT, ttl=DAY)
+    last = T0 + 20 * DAY
+    for now in (T0, last):
+        found = site.look(now, both)
+        assert held_back(found, Hold.CANNOT_SEE)
+        assert f"ns4.example.org [192.0.2.4] leads to {ELSEWHERE}" in found.detail
+    over = last + DAY + Policy().unseen_ttl + HOUR
+    for now in (last + HOUR, over - MINUTE):
+        found = site.look(now, leading(None, ROOT))
         assert held_back(found, Hold.CACHES)
         assert found.refusal is not None
         assert found.refusal.until == over
     assert deployed(site.look(over, leading(None, ROOT)))
 
 
-def test_servers_that_disagree_for_good_hold_a_renewal_once() -> None:
-    """Both ways are looked at since then; one more is another matter, and so is a break."""
+def test_they_do_not_hold_the_certificate() -> None:
     site, both = aliased(), leading_to(ELSEWHERE, ROOT, ttl=DAY)
+    live = ROOTED.chain
+    latest = live.not_after - live.lifetime * Policy().expiry_warning
+    assert held_back(site.look(latest - MINUTE, both), Hold.CANNOT_SEE)
+    assert deployed(site.look(latest, both))
+
+
+def test_a_server_that_has_no_alias_for_good_holds_a_renewal_once() -> None:
+    """All are asked at the name itself since then; a name that is on no way is another matter."""
+    site, both = aliased(), leading_to(MX, ROOT, ttl=DAY)
     over = T0 + DAY + Policy().unseen_ttl + HOUR
-    assert held_back(site.look(T0, both), Hold.CACHES)
+    found = site.look(T0, both)
+    assert held_back(found, Hold.CACHES)
+    assert found.refusal is not None
+    assert found.refusal.until == over
     (alias,) = both.aliases
     mute = alias._replace(
         servers=(alias.servers[0], ServerAnswer(alias.servers[1].server, UNREACHABLE))
     )
-    site.look(over - HOUR, both._replace(aliases=(mute,)))
+    assert held_back(site.look(over - HOUR, both._replace(aliases=(mute,))), Hold.CACHES)
     assert deployed(site.look(over, both))
-    assert held_back(site.look(over, leading_to(DnsName("_25._tcp.a.example"), ROOT)), Hold.CACHES)
+    assert held_back(site.look(over, leading_to(ELSEWHERE, ROOT)), Hold.CANNOT_SEE)
     again = aliased()
     again.look(T0, both)
     assert deployed(again.look(over, leading(None, ROOT)))
@@ -771,9 +786,10 @@ def test_the_wait_for_a_key_begins_anew_where_one_server_leads_elsewhere_and_has
     site.look(begun + HOUR, leading(None, ROOT))
     memory, later = site.memory.owners[MX], begun + DAY
     assert watched_since(memory, leading_to(OTHER, ROOT), later) == begun  # as the resolver
-    found = leading_to(ELSEWHERE, ROOT)
-    assert watched_since(memory, found, later) == later
-    assert watched_since(memory._replace(ends=frozenset({ELSEWHERE})), found, later) == begun
+    for end, once in ((MX, begun), (ELSEWHERE, later)):
+        found = leading_to(end, ROOT)
+        assert watched_since(memory, found, later) == later
+        assert watched_since(memory._replace(ends=frozenset({end})), found, later) == once
 
 
 def test_under_a_clock_that_is_behind_such_a_way_is_one_that_strayed() -> None:
